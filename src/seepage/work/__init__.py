@@ -1,4 +1,4 @@
-"""Where work happens and is kept: the content-addressed store, the engine over joblib, and progress."""
+"""Where work happens and is kept: the content-addressed store, the engine, and progress."""
 
 from seepage.work.engine import Engine as Engine
 from seepage.work.engine import WorkersLost as WorkersLost

@@ -1,4 +1,4 @@
-"""Run independent items one after the other, in processes, or on a cluster, through joblib."""
+"""Run independent items one after the other, in processes through joblib, or on a Ray or Dask cluster."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib.util
 import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class WorkersLost(SeepageError, RuntimeError):
-    """Worker processes died twice over the same items."""
+    """Worker processes died again and again over the same items, or none are left."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ def run_items(
     """Call `function(shared, item)` for every item and hand each result to `on_result` the moment it exists.
 
     The order of results is that of completion. Every item computes with one thread, so that numbers do not depend on
-    the engine. If a worker process dies, items without a result run once more in fresh and fewer processes. On
-    Ctrl-C, or when an item or `on_result` fails, the rest is cancelled and the error passed on; results already
-    handed over stay.
+    the engine. If a worker process dies, items without a result run once more in fresh and fewer processes; on a
+    cluster they are handed in again. On Ctrl-C, or when an item or `on_result` fails, the rest is cancelled and the
+    error passed on; results already handed over stay.
 
     Parameters
     ----------
@@ -84,15 +84,15 @@ def run_items(
     items : small things that tell the items apart.
     shared : large things that all items read; each worker receives them once.
     engine : None for this process, "local" for processes, "ray[=ADDRESS]" or "dask[=ADDRESS]".
-    jobs : processes at a time; None for one per core.
+    jobs : items at a time; None for one per core, on a cluster for all it has.
     on_result : called in this process with the item and its result.
 
     Raises
     ------
     InputError
-        For an unknown engine or fewer than one job.
+        For an unknown engine, fewer than one job, or a cluster that does not answer.
     WorkersLost
-        If workers died again while the missing items ran a second time.
+        If workers died again while the missing items ran a second time, or a cluster has no worker left.
 
     Examples
     --------
@@ -113,7 +113,12 @@ def run_items(
     elif where.kind == "local":
         _run_processes(function, items, shared, jobs, on_result)
     else:
-        with _cluster_results(where, function, items, shared, jobs) as results:
+        from seepage.work.cluster import cluster_results, connect
+
+        with (
+            connect(where, at_most=len(items), jobs=jobs) as cluster,
+            closing(cluster_results(cluster, function, items, shared, jobs)) as results,
+        ):
             for index, result in results:
                 on_result(items[index], result)
 
@@ -206,36 +211,6 @@ def _call_unpacked(folder: str, index: int, item: Any) -> tuple[int, Any]:
     end_with_parent(folder)
     function, shared = unpack(folder)
     return index, function(shared, item)
-
-
-@contextmanager
-def _cluster_results(
-    where: Engine, function: Callable[[Any, Item], Result], items: Sequence[Item], shared: Any, jobs: int | None
-) -> Iterator[Iterable[tuple[int, Result]]]:
-    import joblib
-
-    if where.kind == "ray":
-        import ray
-        from ray.util.joblib import register_ray
-
-        if not ray.is_initialized():
-            ray.init(address=where.address, log_to_driver=False)
-        register_ray()
-        options: dict[str, Any] = {}
-    else:
-        from distributed import Client
-
-        Client(where.address) if where.address else Client()
-        options = {"scatter": [shared]} if shared is not None else {}
-    with joblib.parallel_config(where.kind, n_jobs=jobs or -1, **options):
-        calls = (joblib.delayed(_call_single_threaded)(function, shared, i, item) for i, item in enumerate(items))
-        with _cancelled_at_the_end(joblib.Parallel(return_as="generator_unordered", batch_size=1)(calls)) as stream:
-            yield stream
-
-
-def _call_single_threaded(function: Callable[[Any, Any], Any], shared: Any, index: int, item: Any) -> tuple[int, Any]:
-    with one_thread():
-        return index, function(shared, item)
 
 
 @contextmanager

@@ -16,6 +16,9 @@ import numpy as np
 __all__ = ["canonical_json", "derive_seed", "work_key"]
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def plain(value: Any) -> Any:
     """Turn numpy values, enums, paths, sets and tuples into what JSON knows; NaN and infinities become null.
 
@@ -58,7 +61,7 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": np.float64(0.5), "a": (1, None)})
     '{"a":[1,null],"b":0.5}'
     """
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(plain(value))
 
 
 def work_key(
@@ -114,5 +117,6 @@ def derive_seed(seed: int, *parts: int | str) -> int:
     >>> derive_seed(0, "shadow", 3) == derive_seed(0, "shadow", 3) != derive_seed(0, "shadow", 4)
     True
     """
-    text = canonical_json([int(seed), *parts])
+    is_plain = all(type(part) in (int, str) for part in parts)
+    text = _ENCODER.encode([int(seed), *parts]) if is_plain else canonical_json([int(seed), *parts])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") & 0x7FFFFFFF

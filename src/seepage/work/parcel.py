@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Parcel", "end_with_parent", "unpack"]
+__all__ = ["Parcel", "end_with_parent", "pickle_library", "unpack"]
 
 _ALIGN = 64
 _opened: dict[str, Any] = {}
@@ -37,7 +37,7 @@ class Parcel:
 
     def __enter__(self) -> str:
         """Write the files and return the folder's path, which `unpack` takes."""
-        cloudpickle = _cloudpickle()
+        cloudpickle = pickle_library()
         self.folder = tempfile.mkdtemp(prefix="seepage-")
         try:
             buffers: list[pickle.PickleBuffer] = []
@@ -65,7 +65,8 @@ class Parcel:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _cloudpickle() -> Any:
+def pickle_library() -> Any:
+    """Return cloudpickle, which also pickles lambdas, closures and what a script defines."""
     try:
         return importlib.import_module("cloudpickle")
     except ImportError:
