@@ -24,7 +24,6 @@ from seepage.training import (
     FunctionRecipe,
     draw_inclusion,
     run_shadows,
-    time_one_fit,
     train_shadows,
 )
 from seepage.work import SilentProgress, Store
@@ -219,18 +218,6 @@ def test_length_must_fit():
         run_shadows(
             EstimatorRecipe(GaussianNB()), records.take(np.arange(10)), inclusion, (), task=Task.CLASSIFICATION, seed=0
         )
-
-
-def test_time_one_fit():
-    def fit(x, y, seed):
-        time.sleep(0.05)
-        return GaussianNB().fit(x, y)
-
-    cost = time_one_fit(FunctionRecipe(fit), Records(X, Y), 0)
-    assert 0.05 <= cost.seconds < 5
-    assert cost.memory_mb >= 0
-    with pytest.raises(RecipeError, match="a trial model"):
-        time_one_fit(FunctionRecipe(lambda x, y, seed: 1 / 0), Records(X, Y), 0)
 
 
 SCRIPT = """

@@ -160,6 +160,8 @@ class Records:
             if given.shape != (self.n,):
                 raise InputError(f"a bool index needs {self.n} values, one a row (got shape {given.shape}).")
             rows = np.flatnonzero(given)
+            if len(rows):
+                return rows
         elif given.ndim == 1 and (given.dtype.kind in "iu" or not given.size):
             rows = given.astype(np.intp)
         else:

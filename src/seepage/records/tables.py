@@ -44,6 +44,8 @@ def as_features(x: Any) -> Any:
         raise InputError(f"x must be an array, a table or a list of texts (got {type(x).__name__}).")
     if callable(getattr(x, "toarray", None)):
         raise InputError("x is a sparse matrix, which is not supported. Pass x.toarray().")
+    if isinstance(x, np.ndarray):
+        return _checked_array(x)
     try:
         frame = nw.from_native(x, pass_through=True, allow_series=True)
     except nw.exceptions.DuplicateError:

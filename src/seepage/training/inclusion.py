@@ -7,14 +7,16 @@ change an earlier model's members.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seepage.errors import InputError
-from seepage.training.table import FIXED_IN, IN, OUT, Inclusion
+from seepage.training.table import FIXED_IN, OUT, Inclusion
 from seepage.work import derive_seed
 
 __all__ = ["Design", "draw_inclusion", "draw_pool"]
@@ -121,10 +123,28 @@ class _People:
 
 
 def _people(units: NDArray[Any]) -> _People:
-    names, row = np.unique(np.asarray(units).astype(np.str_), return_inverse=True)
+    given = np.asarray(units)
+    if given.dtype.kind in "iu" and given.ndim == 1 and (given[1:] > given[:-1]).all():
+        # row numbers and other rising ids are different people as they stand
+        n, first = len(given), int(given[0]) if len(given) else 0
+        is_range = n > 0 and int(given[-1]) - first == n - 1
+        return _People(np.arange(n), _hashes_of_range(first, n) if is_range else _hashes(map(str, given.tolist())))
+    names, row = np.unique(given.astype(np.str_), return_inverse=True)
+    return _People(row.reshape(-1), _hashes(names.tolist()))
+
+
+@lru_cache(maxsize=4)
+def _hashes_of_range(first: int, n: int) -> NDArray[np.uint64]:
+    """Return the hashes of row numbers, kept because every block and every table of one audit asks for them."""
+    hashes = _hashes(map(str, range(first, first + n)))
+    hashes.flags.writeable = False
+    return hashes
+
+
+def _hashes(names: Iterable[str]) -> NDArray[np.uint64]:
     digest = hashlib.blake2b
-    content = b"".join(digest(name.encode(), digest_size=8).digest() for name in names.tolist())
-    return _People(row.reshape(-1), np.frombuffer(content, dtype="<u8").astype(np.uint64))
+    content = b"".join([digest(name.encode(), digest_size=8).digest() for name in names])
+    return np.frombuffer(content, dtype="<u8").astype(np.uint64)
 
 
 def _turn(people: _People, side: NDArray[np.intp], size: int, seed: int, block: int) -> NDArray[np.intp]:
@@ -147,29 +167,54 @@ def _drawn(
         raise InputError(f"n_shadows must be at least 2 (got {n_shadows}): one model has no out-distribution.")
     if design not in ("pairs", "independent"):
         raise InputError(f"unknown design {design!r}. Known: pairs, independent.")
-    states = np.tile(fixed, (n_shadows, 1))
+    states = np.empty((n_shadows, people.n), dtype=np.uint8)
+    states[:] = fixed
+    everyone = len(audited) == people.n
     ids = people.hash[audited]
     half = (len(audited) + 1) // 2
+    is_in = np.zeros(len(audited), dtype=bool)
     for model in range(n_shadows):
         if design == "independent":
             is_in = (_keyed(ids, seed, "coin", block, model) >> np.uint64(63)).astype(bool)
+        elif model % 2:
+            is_in = ~is_in
         else:
-            is_in = np.zeros(len(audited), dtype=bool)
-            is_in[np.argsort(_keyed(ids, seed, "pair", block, model // 2), kind="stable")[:half]] = True
-            is_in ^= bool(model % 2)
-        states[model, audited] = np.where(is_in, IN, OUT)
+            is_in = _smallest(_keyed(ids, seed, "pair", block, model // 2), half)
+        states[model, slice(None) if everyone else audited] = is_in  # False is OUT and True is IN
     is_audited = np.zeros(people.n, dtype=bool)
     is_audited[audited] = True
-    return Inclusion(states[:, people.row], is_audited[people.row], seed, design)
+    alone = len(people.row) == people.n and bool((people.row == np.arange(people.n)).all())
+    mask = states if alone else states[:, people.row]
+    return Inclusion(mask, is_audited[people.row], seed, design)
+
+
+def _smallest(keys: NDArray[np.uint64], count: int) -> NDArray[np.bool_]:
+    """Mark the `count` smallest keys; of equal ones the first."""
+    # keys are spread evenly, so the cut lies within a few standard deviations of its share of the range
+    width = int(2**64 * min(0.5, 4.0 / np.sqrt(len(keys))))
+    low = min(max(int(2**64 * (count / len(keys))) - width // 2, 0), 2**64 - 1 - width)
+    near = keys[keys - np.uint64(low) <= np.uint64(width)]
+    before = int(np.count_nonzero(keys < np.uint64(low)))
+    if not before < count <= before + len(near):
+        near, before = keys, 0
+    marked: NDArray[np.bool_] = keys <= np.partition(near, count - before - 1)[count - before - 1]
+    if np.count_nonzero(marked) != count:
+        marked = np.zeros(len(keys), dtype=bool)
+        marked[np.argsort(keys, kind="stable")[:count]] = True
+    return marked
 
 
 def _keyed(ids: NDArray[np.uint64], seed: int, *parts: int | str) -> NDArray[np.uint64]:
     """Hash each id under a key: the finaliser of splitmix64 (Steele, Lea & Flood 2014) over id and key."""
     key = np.uint64(derive_seed(seed, *parts, "low") << 31 | derive_seed(seed, *parts, "high"))
     z = (ids ^ key) + np.uint64(0x9E3779B97F4A7C15)
+    shifted = np.empty_like(z)
     for _ in range(2):
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-        z = z + key
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            np.right_shift(z, np.uint64(shift), out=shifted)
+            z ^= shifted
+            z *= np.uint64(factor)
+        np.right_shift(z, np.uint64(31), out=shifted)
+        z ^= shifted
+        z += key
     return z

@@ -128,6 +128,10 @@ class FunctionRecipe:
             return recipe_from_string, (self.source, self.base_dir)
         return FunctionRecipe, (self.function,)
 
+    def __reduce_by_value__(self) -> Any:
+        """Travel with the function itself, to a machine of a cluster that has no such file."""
+        return FunctionRecipe, (self.function, self.source, self.base_dir)
+
     @property
     def name(self) -> str:
         """The function's name, or the text it was named by."""
@@ -176,7 +180,7 @@ def as_recipe(model_or_recipe: Any) -> Recipe:
     if torch is not None and isinstance(given, torch.nn.Module):
         raise InputError(
             f"{type(given).__name__} is a torch module, which does not know how it was trained. "
-            f"Give a recipe function: {_SIGNATURE}."
+            f"Give a recipe: seepage.training.TorchRecipe(module_factory, …) or a function {_SIGNATURE}."
         )
     if isinstance(given, type) or callable(getattr(given, "fit", None)):
         return EstimatorRecipe(given)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seepage.errors import InputError, did_you_mean
+from seepage.errors import InputError
 from seepage.records import Records, as_records
 from seepage.spec import Task
 from seepage.training.inclusion import draw_pool
@@ -18,8 +18,6 @@ from seepage.training.trainer import run_shadows
 from seepage.work import Progress, Store
 
 __all__ = ["train_shadows"]
-
-TRAINERS = ("auto", "one-by-one")
 
 
 def train_shadows(
@@ -74,8 +72,6 @@ def train_shadows(
     >>> signals.arrays["margin"].shape, signals.inclusion.included.sum(axis=0).tolist() == [2] * 20
     ((4, 20), True)
     """
-    if trainer not in TRAINERS:
-        raise InputError(f"unknown trainer {trainer!r}.{did_you_mean(trainer, TRAINERS)} Known: {', '.join(TRAINERS)}.")
     records: Records = as_records(data, what="data")
     if records.y is None:
         raise InputError("shadow models need outcomes: pass (X, y).")
@@ -94,6 +90,7 @@ def train_shadows(
         engine=engine,
         jobs=jobs,
         progress=progress,
+        trainer=trainer,
     )
 
 

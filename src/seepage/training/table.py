@@ -79,6 +79,7 @@ class Signals:
     seconds : (K,) time spent on each model.
     population : reader name → float32 (K, z), the same models' signals on the population records; may be empty.
     notes : what the reader of a report must know about the training.
+    trainer : name of the trainer that made the models.
     """
 
     inclusion: Inclusion
@@ -86,3 +87,4 @@ class Signals:
     seconds: NDArray[np.float64]
     population: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    trainer: str = "one-by-one"
