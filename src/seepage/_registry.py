@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
@@ -14,7 +15,17 @@ from seepage.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from seepage.attacks.protocol import Attack
 
-__all__ = ["GROUP", "PRESETS", "PRIMARY", "AttackFacts", "attack_names", "facts", "load_attack", "parameters"]
+__all__ = [
+    "GROUP",
+    "PRESETS",
+    "PRIMARY",
+    "AttackFacts",
+    "attack_names",
+    "facts",
+    "load_attack",
+    "parameters",
+    "preset_attacks",
+]
 
 GROUP = "seepage.attacks"
 """Entry-point group of third-party attacks: name = the attack's name, value = "module:Class"."""
@@ -28,7 +39,7 @@ class AttackFacts:
     ----------
     name, path : the attack's name and "module:Class".
     title, summary : one line each.
-    question : "membership" for every attack of this version.
+    question : "membership" or "memorisation".
     access : what the adversary needs: "labels", "scores", or "auditor" for a check of the fitted object.
     shadows : smallest number of shadow models, 0 for none.
     tasks : tasks it serves.
@@ -75,6 +86,38 @@ _BUILT_IN: dict[str, AttackFacts] = {
             paper="Zarifzadeh et al. 2024, arXiv 2312.03262",
         ),
         AttackFacts(
+            "membership/bavaria",
+            f"{_HERE}.bavaria:BaVarIA",
+            "Membership by likelihood ratio with a learnt prior (BaVarIA)",
+            "compares the score with models with and without the record, steadied by what all records show",
+            shadows=2,
+            paper="Brännvall 2026, arXiv 2603.11799",
+        ),
+        AttackFacts(
+            "membership/base",
+            f"{_HERE}.base:BASE",
+            "Membership by loss against its usual value (BASE)",
+            "compares the loss with the log-mean-exp of shadow models' losses; works with few shadow models",
+            shadows=2,
+            paper="Lassila et al. 2025, arXiv 2505.24089",
+        ),
+        AttackFacts(
+            "membership/attack-r",
+            f"{_HERE}.attack_r:AttackR",
+            "Membership by p-value among reference models (attack R)",
+            "asks how few models without the record fit it as well as this one does",
+            shadows=4,
+            paper="Ye et al. 2022, arXiv 2111.09679",
+        ),
+        AttackFacts(
+            "membership/calibration",
+            f"{_HERE}.calibration:Calibration",
+            "Membership by loss calibrated for difficulty",
+            "compares the loss with its mean over models without the record",
+            shadows=2,
+            paper="Watson et al. 2022, arXiv 2111.08440",
+        ),
+        AttackFacts(
             "membership/quantile",
             f"{_HERE}.quantile:Quantile",
             "Membership by quantile regression",
@@ -97,6 +140,45 @@ _BUILT_IN: dict[str, AttackFacts] = {
             paper="Yeom et al. 2018, arXiv 1709.01604",
         ),
         AttackFacts(
+            "membership/gradient-norm",
+            f"{_HERE}.gradient:GradientNorm",
+            "Membership by norm of the gradient",
+            "takes a small gradient of the loss for a sign of membership; torch modules whose weights are known",
+            access="weights",
+            capability="C4",
+            paper="Nasr et al. 2019, arXiv 1812.00910",
+        ),
+        AttackFacts(
+            "membership/transfer",
+            f"{_HERE}.transfer:Transfer",
+            "Membership by transfer of adversarial changes",
+            "asks whether the label survives changes that fool imitations of the model; a few labels a record",
+            access="labels",
+            tasks=("classification",),
+            capability="C3",
+            paper="Peng et al. 2024, arXiv 2405.16978",
+        ),
+        AttackFacts(
+            "membership/boundary",
+            f"{_HERE}.boundary:Boundary",
+            "Membership by distance to the decision boundary",
+            "searches the nearest place where the label changes; many labels a record",
+            access="labels",
+            tasks=("classification",),
+            capability="C3",
+            paper="Choquette-Choo et al. 2021, arXiv 2007.14321",
+        ),
+        AttackFacts(
+            "membership/noise-robustness",
+            f"{_HERE}.noise:NoiseRobustness",
+            "Membership by robustness of the label to noise",
+            "counts the noisy copies of a record that keep its label; needs labels only",
+            access="labels",
+            tasks=("classification",),
+            capability="C3",
+            paper="Choquette-Choo et al. 2021, arXiv 2007.14321",
+        ),
+        AttackFacts(
             "membership/gap",
             f"{_HERE}.gap:Gap",
             "Membership by right or wrong label",
@@ -116,25 +198,103 @@ _BUILT_IN: dict[str, AttackFacts] = {
             edpb_row=None,
             paper="Preen & Smith 2025, arXiv 2502.09396",
         ),
+        AttackFacts(
+            "membership/tail",
+            f"{_HERE}.tail:Tail",
+            "Members missing from the tail of large losses",
+            "counts the nonmembers whose loss hardly any member has; a first look without shadow models",
+            access="auditor",
+            capability="C23",
+            edpb_row=None,
+            paper="Dodd et al. 2025, arXiv 2510.19773",
+        ),
+        AttackFacts(
+            "membership/loss-trace",
+            f"{_HERE}.loss_trace:LossTrace",
+            "Spread of each member's loss over training (LT-IQR)",
+            "ranks members by how far their loss fell during training; no shadow model",
+            access="auditor",
+            capability="C12",
+            edpb_row=None,
+            paper="Pollock et al. 2025, arXiv 2411.05743",
+        ),
+        AttackFacts(
+            "memorisation/influence",
+            "seepage.attacks.memorisation.influence:Memorisation",
+            "Memorisation of each record, and whom it helps",
+            "compares models with and without each record, and lists those that are memorised",
+            question="memorisation",
+            access="auditor",
+            shadows=8,
+            capability="C12",
+            edpb_row=None,
+            paper="Feldman & Zhang 2020, arXiv 2008.03703",
+        ),
     )
 }
 
+_WHITE_BOX = "membership/gradient-norm"
+_COSTLY = (_WHITE_BOX, "membership/transfer", "membership/boundary", "membership/noise-robustness")
+
+_KIN = ("membership/base", "membership/attack-r", "membership/calibration")
+_THOROUGH = ("membership/tail", "memorisation/influence")
+_ON_REQUEST = "membership/loss-trace"  # few kinds of model can tell their epochs
+
 PRIMARY: tuple[str, ...] = (
-    "membership/lira",
+    "membership/bavaria",
     "membership/rmia",
+    "membership/lira",
+    "membership/base",
+    "membership/calibration",
+    "membership/attack-r",
     "membership/quantile",
     "membership/modified-entropy",
     "membership/loss",
+    "membership/gradient-norm",
+    "membership/transfer",
+    "membership/boundary",
+    "membership/noise-robustness",
     "membership/gap",
 )
 """Strongest first: the first one that ran is the declared endpoint, the only one that decides without correction."""
 
 PRESETS: dict[str, tuple[str, ...]] = {
-    "quick": tuple(name for name in _BUILT_IN if name != "membership/quantile"),
-    "standard": tuple(_BUILT_IN),
-    "thorough": tuple(_BUILT_IN),
+    "quick": tuple(
+        name for name in _BUILT_IN if name not in ("membership/quantile", *_KIN, *_COSTLY, *_THOROUGH, _ON_REQUEST)
+    ),
+    "standard": tuple(name for name in _BUILT_IN if name not in (*_KIN, *_COSTLY, *_THOROUGH, _ON_REQUEST)),
+    "thorough": tuple(name for name in _BUILT_IN if name not in (_WHITE_BOX, _ON_REQUEST)),
 }
-"""Attacks of each preset; standard and thorough differ in the number of shadow models."""
+"""Attacks of each preset, whatever the access; `preset_attacks` adds those that a granted rung is worth."""
+
+
+def preset_attacks(preset: str, rungs: Iterable[str]) -> tuple[str, ...]:
+    """Return the attacks of a preset under the granted rungs, in the order of the registry.
+
+    Near relations of the first three (the same table read another way) are in thorough only: each attack more widens
+    the corrected intervals of all. Attacks that ask the target about rows of their own belong to thorough. Where labels
+    are all there is, standard has the cheapest of them, so that it finds more than the bare label does. Where weights
+    are granted, standard and thorough read gradients.
+
+    Parameters
+    ----------
+    preset : "quick", "standard" or "thorough".
+    rungs : names of the rungs granted, with all they imply.
+
+    Examples
+    --------
+    >>> "membership/noise-robustness" in preset_attacks("standard", ["labels"])
+    True
+    >>> "membership/noise-robustness" in preset_attacks("standard", ["labels", "scores"])
+    False
+    """
+    granted = set(rungs)
+    chosen = set(PRESETS[preset])
+    if preset == "standard" and "scores" not in granted:
+        chosen.add("membership/noise-robustness")
+    if preset != "quick" and "weights" in granted:
+        chosen.add(_WHITE_BOX)
+    return tuple(name for name in _BUILT_IN if name in chosen)
 
 
 @cache

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seepage.evidence import Evidence
-from seepage.records import Split
+from seepage.records import Records, Split
 from seepage.spec import AuditSpec, Needs, Task
+from seepage.targets.oracle import Oracle
 from seepage.targets.protocol import Target
 
 __all__ = ["Attack", "AuditorView", "Scene", "ShadowTable"]
@@ -52,10 +53,14 @@ class ShadowTable:
 
 @dataclass(frozen=True)
 class AuditorView:
-    """What only the auditor holds: the model with full access, and both tables."""
+    """What only the auditor holds: the model with full access, both tables, and losses recorded in training.
+
+    `loss_trace` is (epochs, members), or None where none was recorded.
+    """
 
     target: Target
     split: Split
+    loss_trace: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ class Scene:
     auditor : the auditor's own view, only for checks that declare it.
     n_classes : number of classes; 0 for regression.
     seed : for attacks that draw.
+    records : the audited records in the form the user gave them, only if declared.
+    oracle : the target, to be asked about rows of the attack's own making, only if declared; see `allowed`.
     """
 
     task: Task
@@ -89,9 +96,14 @@ class Scene:
     auditor: AuditorView | None = None
     n_classes: int = 0
     seed: int = 0
+    records: Records | None = None
+    oracle: Oracle | None = None
 
     def rotated(self, model: int) -> Scene:
-        """Return the scene in which shadow model `model` is the target and its complement is dropped."""
+        """Return the scene in which shadow model `model` is the target and its complement is dropped.
+
+        It has no oracle: shadow models are gone once they are read.
+        """
         if self.shadows is None:
             raise ValueError("a scene without shadow models cannot be rotated")
         table = self.shadows
@@ -101,7 +113,14 @@ class Scene:
             signals={name: array[model] for name, array in table.arrays.items()},
             population={name: array[model] for name, array in table.population.items()} or None,
             shadows=table.without(model),
+            oracle=None,
         )
+
+    def allowed(self, needs: Needs) -> Oracle | None:
+        """Return a fresh oracle under exactly the rung and the queries that `needs` declares, or None."""
+        if not needs.oracle or self.oracle is None:
+            return None
+        return self.oracle.allowing(needs.access, (needs.queries or 0) * len(self.ids))
 
 
 class Attack(Protocol):

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seepage.attacks.protocol import Attack, Scene, ShadowTable
+from seepage.errors import AccessDenied
 from seepage.evidence import Ranking
 from seepage.spec import AuditSpec, Needs, Task, parse_access
+from seepage.targets.oracle import OverBudget
 from seepage.testing.nulls import permuted_membership, pure_noise
 from seepage.testing.toys import toy_leaky_scene, toy_safe_scene
 
@@ -41,6 +43,7 @@ def check_attack(attack: Attack, *, fires: bool = True, reads_nonmembers: bool =
     6. Every record gets a finite score, with truth and ids copied.
     7. It does not read who was a member.
     8. Shadow attacks: rotated over pure noise it finds ½, for complementary pairs and for coin flips.
+    9. Attacks that ask the target about rows of their own: no more rows than declared, and under the declared rung.
 
     Parameters
     ----------
@@ -94,7 +97,7 @@ def strip_scene(scene: Scene, needs: Needs) -> Scene:
         return {name: array for name, array in dict(arrays or {}).items() if name in needs.readers}  # type: ignore[call-overload]
 
     table = scene.shadows
-    if needs.shadows and table is not None:
+    if (needs.shadows or needs.shadows_if_any) and table is not None:
         population = declared(table.population) if needs.population else {}
         table = ShadowTable(declared(table.arrays), table.mask, table.complements, population)
     else:
@@ -106,6 +109,8 @@ def strip_scene(scene: Scene, needs: Needs) -> Scene:
         features=scene.features if needs.features else None,
         population=declared(scene.population) if needs.population else None,
         auditor=scene.auditor if needs.auditor else None,
+        records=scene.records if needs.records else None,
+        oracle=scene.allowed(needs),
     )
 
 
@@ -120,10 +125,16 @@ def _check_task(attack: Attack, task: Task, needs: Needs, *, fires: bool, reads_
     scene = strip_scene(full, needs)
     try:
         ranking = _rank(attack, scene)
-    except (KeyError, AttributeError, TypeError) as error:
+    except OverBudget as error:
+        note("keeps to its budget of queries", False, str(error))
+        return made
+    except (KeyError, AttributeError, TypeError, AccessDenied) as error:
         note("gets by with what it declared", False, f"{type(error).__name__}: {error}")
         return made
     note("gets by with what it declared", True, f"readers {', '.join(needs.readers)}")
+    if needs.oracle:
+        declared = f"{needs.queries} a record, access {needs.access.value}"
+        note("keeps to its budget of queries", (needs.queries or 0) > 0, declared)
     whole = bool(np.isfinite(ranking.scores).all() and len(ranking.scores) == len(scene.truth))
     copied = np.array_equal(ranking.truth, scene.truth) and np.array_equal(ranking.ids, scene.ids)
     note("scores every record, truth and ids copied", whole and copied, f"{np.isnan(ranking.scores).sum()} NaN")
@@ -176,7 +187,8 @@ def _auc(ranking: Ranking) -> tuple[float, float, float]:
 
 
 def _rank(attack: Attack, scene: Scene) -> Ranking:
-    evidence = attack.run(scene)
+    shown = scene if scene.oracle is None else replace(scene, oracle=scene.oracle.again())
+    evidence = attack.run(shown)
     if not isinstance(evidence, Ranking):
         raise AssertionError(f"{attack.name} returns {evidence.kind}; the conformance checks are for rankings")
     return evidence
@@ -199,4 +211,5 @@ def _reordered(scene: Scene, order: NDArray[np.intp]) -> Scene:
         signals={name: array[order] for name, array in scene.signals.items()},
         shadows=table,
         features=None if scene.features is None else scene.features[order],
+        records=None if scene.records is None else scene.records.take(order),
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seepage.attacks.protocol import Scene, ShadowTable
+from seepage.records import Records
 from seepage.signals import margin, modified_entropy
-from seepage.spec import Task
+from seepage.spec import Access, Task
+from seepage.targets import open_target
+from seepage.targets.oracle import Oracle
 
 __all__ = ["Population", "draw_masks", "draw_population", "scene_from_answers", "toy_leaky_scene", "toy_safe_scene"]
 
@@ -89,7 +94,7 @@ def toy_leaky_scene(task: str | Task, seed: int, n: int = 400, *, shadows: int =
     --------
     >>> scene = toy_leaky_scene("regression", seed=1, n=100)
     >>> int(scene.truth.sum()), sorted(scene.signals)
-    (50, ['residual'])
+    (50, ['gradient-norm', 'residual'])
     """
     task = Task(task)
     rng = np.random.default_rng([seed, 1])
@@ -102,7 +107,16 @@ def toy_leaky_scene(task: str | Task, seed: int, n: int = 400, *, shadows: int =
     prior = 0.5 if task is Task.CLASSIFICATION else 0.0
     votes = PRIOR_WEIGHT * prior + (trained * world.y[:n]) @ weight.T
     answers = votes / (PRIOR_WEIGHT + trained @ weight.T)
-    return scene_from_answers(world, answers, truth, mask, complements, seed=seed)
+
+    def answer(x: Floats) -> Floats:
+        """Answer as the target does, for rows of any kind."""
+        members = world.x[:n][truth]
+        apart = (x**2).sum(axis=1)[:, None] + (members**2).sum(axis=1) - 2.0 * x @ members.T
+        near = np.exp(-0.5 * np.maximum(apart, 0.0) / BANDWIDTH**2)
+        found: Floats = (PRIOR_WEIGHT * prior + near @ world.y[:n][truth]) / (PRIOR_WEIGHT + near.sum(axis=1))
+        return found
+
+    return scene_from_answers(world, answers, truth, mask, complements, seed=seed, answer=answer)
 
 
 def toy_safe_scene(task: str | Task, seed: int, n: int = 400, *, shadows: int = 16) -> Scene:
@@ -147,6 +161,7 @@ def scene_from_answers(
     *,
     seed: int,
     persons: NDArray[np.intp] | None = None,
+    answer: Callable[[Floats], Floats] | None = None,
 ) -> Scene:
     """Turn models' answers into a scene with every reader, features and population records.
 
@@ -159,8 +174,10 @@ def scene_from_answers(
     complements : (K,) index of each model's complement, or -1.
     seed : handed on to attacks that draw.
     persons : (n,) person of each record, or None.
+    answer : what the target answers to rows of any kind; by default what it answers to the nearest record.
     """
     n = world.n
+    y = world.y[:n].astype(np.intp) if world.task is Task.CLASSIFICATION else world.y[:n]
     read = [_read(world, row) for row in answers]
     tables = {name: np.stack([signals[name] for signals in read]) for name in read[0]}
     return Scene(
@@ -179,18 +196,40 @@ def scene_from_answers(
         population={name: table[0, n:] for name, table in tables.items()},
         n_classes=2 if world.task is Task.CLASSIFICATION else 0,
         seed=seed,
+        records=Records(world.x[:n], y, persons=persons),
+        oracle=_oracle(world.task, answer or _nearest(world.x, answers[0])),
     )
+
+
+def _nearest(x: Floats, answers: Floats) -> Callable[[Floats], Floats]:
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(x)
+    return lambda asked: np.asarray(answers[tree.query(asked)[1]], dtype=np.float64)
+
+
+def _oracle(task: Task, answer: Callable[[Floats], Floats]) -> Oracle:
+    """Return the target as something that may be asked nothing yet."""
+
+    def model(x: Any) -> Floats:
+        found = answer(np.asarray(x, dtype=np.float64))
+        return found if task is Task.REGRESSION else np.column_stack([1.0 - found, found])
+
+    classes = [0, 1] if task is Task.CLASSIFICATION else None
+    return Oracle(open_target(model, access=(Access.SCORES,), task=task, classes=classes, name="toy"), Access.LABELS, 0)
 
 
 def _read(world: Population, answer: Floats) -> dict[str, NDArray[np.float32]]:
     if world.task is Task.REGRESSION:
-        return {"residual": (world.y - answer).astype(np.float32)}
+        residual = (world.y - answer).astype(np.float32)
+        return {"residual": residual, "gradient-norm": np.abs(residual)}
     scores = np.column_stack([1.0 - answer, answer])
     column = world.y.astype(np.intp)
     return {
         "margin": margin(scores, column, floor=FLOOR),
         "modified-entropy": modified_entropy(scores, column, floor=FLOOR),
         "correct": (scores.argmax(axis=1) == column).astype(np.float32),
+        "gradient-norm": np.abs(world.y - answer).astype(np.float32),
     }
 
 

@@ -12,8 +12,8 @@ from seepage.attacks.membership.moments import (
     READER,
     Moments,
     Readings,
+    both_moments,
     check_readings,
-    masked_moments,
     scene_readings,
     score_access,
 )
@@ -102,7 +102,7 @@ class LiRA:
     def run(self, scene: Scene) -> Ranking:
         """Return the main variant's scores, all variants, and which one is the main one."""
         readings = scene_readings(scene)
-        inside, outside = masked_moments(readings, included=True), masked_moments(readings, included=False)
+        inside, outside = both_moments(readings)
         variants = _variants(readings, inside, outside)
         main, why = self._choose(len(readings.signals), inside, outside)
         notes = [f"The main score is LiRA {main}: {why}."]
@@ -132,7 +132,7 @@ class LiRA:
             When shapes disagree.
         """
         readings = check_readings(signals, mask, target_signals)
-        inside, outside = masked_moments(readings, included=True), masked_moments(readings, included=False)
+        inside, outside = both_moments(readings)
         main, _ = self._choose(len(readings.signals), inside, outside)
         return _variants(readings, inside, outside)[main]
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seepage.attacks.membership.likelihood import log_probability, probability, residual_scale
 from seepage.attacks.membership.moments import (
     READER,
     Readings,
+    both_means,
     check_readings,
-    masked_moments,
     scene_readings,
     score_access,
 )
 from seepage.attacks.protocol import Scene
 from seepage.errors import InputError
 from seepage.evidence import Ranking
-from seepage.spec import AuditSpec, Needs, Task
+from seepage.spec import AuditSpec, Needs
 from seepage.training.table import Signals
 
 __all__ = ["RMIA", "rmia_share"]
@@ -98,26 +100,25 @@ class RMIA:
     def run(self, scene: Scene) -> Ranking:
         """Return the scores of the chosen mode, both modes as variants where both are possible."""
         readings = scene_readings(scene)
-        sigma = _residual_scale(readings)
+        sigma = residual_scale(readings)
         modes: list[Literal["offline", "online"]] = ["offline"]
         if readings.included.any():
             modes.append("online")
-        ratios: dict[str, Floats] = {mode: self._log_ratio(readings, mode, sigma) for mode in modes}
-        if self.mode not in ratios:
+        ratios = self._log_ratios(readings, sigma)
+        if self.mode not in modes:
             raise InputError("online RMIA needs shadow models trained on the records (got none); use mode='offline'.")
         beside = self._population(scene)
         if beside is not None:
-            ratios = {
-                mode: _against_population(ratios[mode], self._log_ratio(beside, mode, sigma), self.gamma)
-                for mode in modes
-            }
+            others = self._log_ratios(beside, sigma)
+            ratios = {mode: _against_population(ratios[mode], others[mode], self.gamma) for mode in modes}
+        variants: dict[str, Floats] = {mode: ratios[mode] for mode in modes}
         lacking = int((readings.included.all(axis=0)).sum())
         notes = (
             (f"{lacking} records have no shadow model without them; they take the mean of all records.",)
             if lacking
             else ()
         )
-        return Ranking(ratios[self.mode], scene.truth, scene.ids, scene.persons, ratios, notes)
+        return Ranking(ratios[self.mode], scene.truth, scene.ids, scene.persons, variants, notes)
 
     def score(self, signals: NDArray[Any] | Signals, mask: NDArray[Any] | None, target_signals: NDArray[Any]) -> Floats:
         """Score records from a table alone, without population records.
@@ -138,24 +139,17 @@ class RMIA:
             When shapes disagree.
         """
         readings = check_readings(signals, mask, target_signals)
-        return self._log_ratio(readings, self.mode, _residual_scale(readings))
+        return self._log_ratios(readings, residual_scale(readings))[self.mode]
 
-    def _log_ratio(self, readings: Readings, mode: Literal["offline", "online"], sigma: float) -> Floats:
-        """Return log p_target − log p̂ of each record, (n,)."""
-        likely = Readings(
-            readings.task,
-            np.exp(np.maximum(_log_p(readings.task, readings.signals, sigma), -700.0)),
-            readings.included,
-            readings.target,
-        )
-        usual = masked_moments(likely, included=False).mean
-        if mode == "online":
-            inside = masked_moments(likely, included=True)
-            usual = np.where(inside.count > 0, 0.5 * (usual + inside.mean), usual)
-        else:
-            usual = 0.5 * (1.0 + self.a) * usual + 0.5 * (1.0 - self.a)
-        ratio: Floats = _log_p(readings.task, readings.target, sigma) - np.log(np.maximum(usual, 1e-300))
-        return ratio
+    def _log_ratios(self, readings: Readings, sigma: float) -> dict[str, Floats]:
+        """Return log p_target − log p̂ of each record under both modes, (n,)."""
+        inside, outside = both_means(readings, partial(probability, readings.task, sigma))
+        usual = {
+            "offline": 0.5 * (1.0 + self.a) * outside.mean + 0.5 * (1.0 - self.a),
+            "online": np.where(inside.count > 0, 0.5 * (outside.mean + inside.mean), outside.mean),
+        }
+        target = log_probability(readings.task, sigma, readings.target)
+        return {mode: target - np.log(np.maximum(p, 1e-300)) for mode, p in usual.items()}
 
     def _population(self, scene: Scene) -> Readings | None:
         """Return readings on the population records; no model was trained on any of them."""
@@ -166,7 +160,7 @@ class RMIA:
             raise InputError(
                 "membership/rmia was asked for population records (population=True), and the scene has none."
             )
-        table = np.asarray(scene.shadows.population[reader], dtype=np.float64)
+        table = np.asarray(scene.shadows.population[reader])
         target = np.asarray(scene.population[reader], dtype=np.float64)
         return Readings(scene.task, table, np.zeros(table.shape, dtype=bool), target)
 
@@ -212,21 +206,3 @@ def _against_population(log_x: Floats, log_z: Floats, gamma: float) -> Floats:
     within = 0.5 + 0.5 * log_x / (1.0 + np.abs(log_x))
     scores: Floats = share + 0.5 * within / max(len(finite), 1)
     return scores
-
-
-def _log_p(task: Task, signals: Floats, sigma: float) -> Floats:
-    """Return log p of the true class from its log-odds, or −r²/2σ²."""
-    if task is Task.REGRESSION:
-        return -0.5 * (signals / sigma) ** 2
-    return -np.logaddexp(0.0, -signals)
-
-
-def _residual_scale(readings: Readings) -> float:
-    """Return σ: root mean square of all residuals of models without the record; 1 for a classifier."""
-    if readings.task is not Task.REGRESSION:
-        return 1.0
-    squares = Readings(readings.task, readings.signals**2, readings.included, readings.target)
-    outside = masked_moments(squares, included=False)
-    total = float(outside.count.sum())
-    scale = float(np.sqrt((outside.mean * outside.count).sum() / total)) if total else 0.0
-    return scale if scale > 0 else 1.0
