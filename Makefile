@@ -8,16 +8,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+PEERS_ARGS ?=
+# benchmarks/gpu.py is run by hand, where there is a GPU
+BENCHMARKS := scoring shadow_training accuracy forests demo uneven_split coverage_tpr
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench bench-peers docs clean
 
 help:
 	@echo "make demo    install the core, train a model on bundled data, audit it, write demo-report/report.html"
 	@echo "make test    install everything, run the tests"
 	@echo "make lint    ruff, mypy, import order"
-	@echo "make bench   speed and memory of the scoring code"
+	@echo "make bench   all benchmarks; the pages of docs/benchmarks are written anew"
+	@echo "make bench-peers   seepage beside other tools only; they are installed under benchmarks/.venvs"
 	@echo "make docs    build the documentation into site/"
 	@echo "make clean   remove .venv, caches and what the targets above wrote"
 
@@ -33,14 +37,20 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/core.stamp
-	@for file in benchmarks/*.py; do echo "== $$file"; OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done
+bench: $(VENV)/dev.stamp
+	@for name in $(BENCHMARKS); do \
+	  echo "== benchmarks/$$name.py"; OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$name.py || exit 1; \
+	done
+	@$(MAKE) --no-print-directory bench-peers
+
+bench-peers: $(VENV)/core.stamp
+	OMP_NUM_THREADS=1 PIP_ARGS="$(PIP_ARGS)" $(BIN)/python benchmarks/peers.py $(PEERS_ARGS)
 
 docs: $(VENV)/docs.stamp
 	$(BIN)/python -m mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) site demo-report .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) benchmarks/.venvs site demo-report .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@for candidate in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
