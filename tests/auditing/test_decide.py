@@ -158,7 +158,7 @@ def measured(scores: np.ndarray, truth: np.ndarray, name: str = "one") -> tuple[
     units = UnitIndex.of(None, len(truth))
     blind = blind_of(np.random.default_rng(9).normal(size=(len(truth), 2)), truth, units, 0)
     ranking = Ranking(scores, truth, np.arange(len(truth)))
-    return measure(name, ranking, units, {}, None, blind, DEFAULT_PRIORS), blind, units
+    return measure(name, ranking, units, (), None, blind, DEFAULT_PRIORS), blind, units
 
 
 def entry_of(scores: np.ndarray, truth: np.ndarray) -> Mapping[str, Any]:

@@ -43,9 +43,9 @@ def rungs(plan: Plan) -> dict[str, str | None]:
     return {i.attack.name.split("/")[1]: i.access and i.access.value for i in plan.attacks if i.runs}
 
 
-def test_labels_only_runs_the_gap_attack_and_reads_no_scores() -> None:
+def test_labels_only_runs_what_labels_allow_and_reads_no_scores() -> None:
     plan = plan_of("labels", shadows=8)
-    assert rungs(plan) == {"gap": "labels", "structural": None}
+    assert rungs(plan) == {"noise-robustness": "labels", "gap": "labels", "structural": None}
     assert plan.readers == ("correct",)
     refused = next(i for i in plan.attacks if i.attack.name == "membership/lira")
     assert refused.status == "cannot run" and "scores" in str(refused.remedy)
@@ -73,16 +73,6 @@ def test_a_function_without_recipe_has_no_shadow_attack() -> None:
     model = fitted()
     plan = plan_of(model=lambda x: model.predict_proba(x), task="classification")
     assert plan.n_shadows == 0 and "lira" not in rungs(plan) and "loss" in rungs(plan)
-
-
-def test_a_budget_cuts_the_shadow_models_to_an_even_number_and_says_so() -> None:
-    from seepage.auditing.plan import make_plan
-
-    ready = prepared(shadows=16, options=Options(budget=10.0))
-    plan = make_plan(ready.case, ready.attacks, ready.resources, seconds_per_fit=1.0)
-    assert plan.n_shadows == 8 and "instead of 16" in plan.notes[0]
-    starved = make_plan(ready.case, ready.attacks, ready.resources, seconds_per_fit=100.0)
-    assert starved.n_shadows == 2
 
 
 def test_attacks_see_nothing_undeclared() -> None:

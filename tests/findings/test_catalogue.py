@@ -20,8 +20,9 @@ from seepage.spec import Release
 CONTRACT = [
     "SEP001", "SEP002", "SEP003", "SEP004", "SEP005", "SEP006", "SEP007",
     "SEP101", "SEP102", "SEP103",
-    "SEP110", "SEP111", "SEP112", "SEP113", "SEP114", "SEP115",
+    "SEP110", "SEP111", "SEP112", "SEP113", "SEP114", "SEP115", "SEP116",
     "SEP501",
+    "SEP701", "SEP702",
 ]  # fmt: skip
 FORBIDDEN = re.compile(r"\b(safe|anonymous|compliant|private|secure)\b|names people", re.IGNORECASE)
 TERMS = re.compile(r"differentially private|Exposure of Private Personal Information", re.IGNORECASE)
@@ -81,8 +82,27 @@ def test_every_code_has_a_page_with_its_parts(code_id: str) -> None:
 
 
 ATTACKS = [
-    f"membership/{name}" for name in ("lira", "rmia", "quantile", "loss", "modified-entropy", "gap", "structural")
-]
+    f"membership/{name}"
+    for name in (
+        "lira",
+        "rmia",
+        "bavaria",
+        "base",
+        "attack-r",
+        "calibration",
+        "quantile",
+        "loss",
+        "modified-entropy",
+        "gradient-norm",
+        "transfer",
+        "boundary",
+        "noise-robustness",
+        "gap",
+        "structural",
+        "tail",
+        "loss-trace",
+    )
+] + ["memorisation/influence"]
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -214,7 +214,7 @@ def _recipe(
         "shadows": outcome.models,
         "shadow_size": outcome.shadow_rows if case.imported is None else None,
         "target_size": case.split.members.n,
-        "trainer": "imported" if case.imported is not None else "one-by-one",
+        "trainer": "imported" if case.imported is not None else outcome.trainer,
         "fidelity": fidelity,
         "fingerprint": getattr(case.recipe, "fingerprint", None),
     }
@@ -232,7 +232,7 @@ def _environment(prepared: Prepared) -> dict[str, Any]:
         "packages": packages,
         "seed": prepared.case.spec.seed,
         "engine": prepared.resources.engine or "sequential",
-        "jobs": prepared.resources.jobs if prepared.resources.engine else 1,
+        "jobs": prepared.resources.side_by_side,
         "git": _git(),
     }
 

@@ -26,12 +26,15 @@ class Options:
     ----------
     store : folder for finished work (`.seepage`), or None to keep it in memory.
     engine : None runs everything one after the other in this process; "local" uses `jobs` processes; "ray" and
-        "dask" (with "=ADDRESS") use a cluster through joblib.
-    jobs : processes for "local"; None means the machine's cores.
+        "dask" (with "=ADDRESS") use a cluster.
+    jobs : processes at a time; None means the machine's cores, or all that a cluster has.
     budget : seconds, or "10m", "1h"; the number of shadow models is cut to fit.
     preset : "quick" (8 shadow models), "standard" (16) or "thorough" (64).
+    loss_trace : (epochs, members) loss of each member after each epoch of the model's training, in the members' order.
     population : (X, y) of records in neither table, for attacks that calibrate on a population.
     rotations : further blocks of shadow models that give surplus members of an uneven split their own scores.
+    disjoint_shadows : add, beside each shadow attack, what an attacker finds whose shadow models hold other people
+        only; as many models again. None leaves it to the preset (only "thorough" does it).
     progress : a listener; None is silent.
     """
 
@@ -41,7 +44,9 @@ class Options:
     budget: float | str | None = None
     preset: str = "standard"
     population: Any = None
+    loss_trace: Any = None
     rotations: int = 0
+    disjoint_shadows: bool | None = None
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
@@ -63,7 +68,7 @@ class Options:
         return Resources(
             store=Store(None if self.store is None else Path(self.store)),
             engine=self.engine,
-            jobs=self.jobs or os.cpu_count() or 1,
+            jobs=self.jobs if self.jobs or (self.engine or "").startswith(("ray", "dask")) else os.cpu_count() or 1,
             budget=parse_budget(self.budget),
             progress=self.progress,
         )

@@ -13,7 +13,7 @@ from seepage.api.options import Options
 from seepage.api.result import Audit
 from seepage.errors import InputError, did_you_mean
 from seepage.findings.profiles import profile as find_profile
-from seepage.spec import BOUNDED_METRICS, AttackSpec, AuditSpec, Release, Task, parse_access
+from seepage.spec import BOUNDED_METRICS, AttackSpec, AuditSpec, Release, Task, closure, parse_access
 
 if TYPE_CHECKING:
     from seepage.attacks.protocol import Attack
@@ -36,14 +36,18 @@ class Prepared:
     owner: Mapping[str, Any]
 
     def plan(self, *, timed: bool = True) -> Plan:
-        """Say what will run and what it costs; with `timed`, one model is fitted to find out."""
-        from seepage.auditing.plan import make_plan
-        from seepage.training import time_one_fit
+        """Say what will run and what it costs; with `timed`, a few models are trained to find out.
 
-        seconds = None
-        if timed and self.case.recipe is not None and self.case.spec.n_shadows:
-            seconds = time_one_fit(self.case.recipe, self.case.split.members, self.case.spec.seed).seconds
-        return make_plan(self.case, self.attacks, self.resources, seconds_per_fit=seconds)
+        What was found out about training is kept in the store: a plan or audit that follows does not measure again.
+        """
+        from seepage.auditing.plan import make_plan
+        from seepage.auditing.trial import measure_costs
+
+        if not timed:
+            return make_plan(self.case, self.attacks, self.resources)
+        untimed = make_plan(self.case, self.attacks, self.resources)
+        costs = measure_costs(self.case, untimed, self.resources)
+        return make_plan(self.case, self.attacks, self.resources, costs=costs)
 
 
 def audit(
@@ -192,6 +196,7 @@ def prepare(
         recipe=None if imported is not None else own_recipe,
         imported=imported,
         floor=_floor_of(target, split),
+        loss_trace=_loss_trace(options.loss_trace, data, split),
     )
     return Prepared(case, _attacks(attacks, spec), options.resources(), owner or {})
 
@@ -232,6 +237,7 @@ def make_spec(
         preset=options.preset,
         shadows=shadows,
         rotations=options.rotations,
+        disjoint_shadows=options.disjoint_shadows,
         seed=int(seed),
         release=_release(release),
         profile=find_profile(profile or "research").name,
@@ -248,7 +254,8 @@ def _attack_spec(item: Any) -> AttackSpec:
 
 def _attacks(attacks: Sequence[Any] | None, spec: AuditSpec) -> tuple[Attack, ...]:
     if attacks is None:
-        return tuple(_registry.load_attack(name) for name in _registry.PRESETS[spec.preset])
+        granted = [rung.value for rung in closure(spec.access)]
+        return tuple(_registry.load_attack(name) for name in _registry.preset_attacks(spec.preset, granted))
     if isinstance(attacks, str):
         raise InputError(f"attacks must be a list of names (got the text {attacks!r}). Write [{attacks!r}].")
     out = []
@@ -369,6 +376,16 @@ def _check_outcomes(split: Split, target: Any) -> None:
             f"none of the labels {', '.join(map(repr, seen[:3]))} is a class of the model "
             f"({', '.join(repr(c) for c in sorted(known)[:3])}). Give the labels as the model was trained on them."
         )
+
+
+def _loss_trace(trace: Any, data: Any, split: Split) -> Any:
+    if trace is None:
+        return None
+    if data is not None:
+        raise InputError("loss_trace belongs to a model trained before: give members and nonmembers, not data.")
+    from seepage.attacks.membership.loss_history import check_trace
+
+    return check_trace(trace, split.members.n)
 
 
 def _floor_of(target: Guarded, split: Split) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +21,20 @@ __all__ = ["Case", "Imported", "Resources"]
 class Resources:
     """Where the work happens and what it may cost.
 
-    `budget` is seconds for the whole audit, or None. `engine` None means sequential, in this process.
+    `budget` is seconds for the whole audit, or None. `engine` None means sequential, in this process. `jobs` None
+    means every core of this machine, or all that a cluster has.
     """
 
     store: Store
     engine: str | None = None
-    jobs: int = 1
+    jobs: int | None = 1
     budget: float | None = None
     progress: Progress | None = None
+
+    @property
+    def side_by_side(self) -> int:
+        """Return how many models are trained at a time; of a cluster only what was asked for is known beforehand."""
+        return 1 if self.engine is None else self.jobs or os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Case:
     recipe : how such a model is made, or None.
     imported : shadow signals brought along instead of a recipe, or None.
     floor : smallest probability told apart from zero.
+    loss_trace : (epochs, members) losses recorded while the model was trained, or None.
     """
 
     spec: AuditSpec
@@ -60,6 +68,7 @@ class Case:
     recipe: Recipe | None
     imported: Imported | None
     floor: float
+    loss_trace: NDArray[np.float64] | None = None
 
     @property
     def records(self) -> Records:

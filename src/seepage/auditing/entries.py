@@ -67,12 +67,14 @@ def ranking_entry(
             for name, metrics in item.variants.items()
         ],
         "without_twins": _without_twins(item, units, twins, priors),
+        "disjoint": None,
         "groups": _groups(item, group_intervals),
         "curve": _curve(m, n),
         "histogram": _histogram(m, n),
         "power": _power(item),
         "flags": [],
         "aggregates": {},
+        "tables": {},
         "notes": list(item.ranking.notes),
     }
 
@@ -95,6 +97,7 @@ def measures_entry(measures: Measures, n_members: int, n_nonmembers: int) -> dic
         "rotation": None,
         "variants": [],
         "without_twins": None,
+        "disjoint": None,
         "groups": [],
         "curve": None,
         "histogram": None,
@@ -108,10 +111,12 @@ def measures_entry(measures: Measures, n_members: int, n_nonmembers: int) -> dic
                 "rule": flag.rule,
                 "detail": flag.detail,
                 "n_records": len(flag.records),
+                "undecided": flag.undecided,
             }
             for flag in measures.flags
         ],
         "aggregates": dict(measures.aggregates),
+        "tables": {name: [dict(row) for row in rows] for name, rows in measures.tables.items()},
         "notes": list(measures.notes),
     }
 

@@ -15,7 +15,7 @@ from seepage.attacks.protocol import Scene
 from seepage.auditing.blind import blind_scores
 from seepage.auditing.bounds import bounds_of
 from seepage.auditing.entries import measures_entry, ranking_entry
-from seepage.auditing.measure import Blind, Measured, measure
+from seepage.auditing.measure import Blind, Measured, group_rows, measure
 from seepage.auditing.plan import AttackPlan
 from seepage.auditing.rotation import rotate
 from seepage.auditing.table import narrowed
@@ -39,14 +39,18 @@ class Examined:
     ----------
     entries : attack → evidence entry.
     measured : the ranking attacks with their raw numbers.
+    measures : the checks that read values off, with those of each record.
     failures : attack → what went wrong.
     seconds : attack → wall-clock seconds, rotations included.
+    queries : attack → rows it asked of the target beyond the reading that all attacks share.
     """
 
     entries: Mapping[str, dict[str, Any]]
     measured: tuple[Measured, ...]
     failures: Mapping[str, str]
     seconds: Mapping[str, float]
+    queries: Mapping[str, int]
+    measures: Mapping[str, Measures]
 
 
 def examine(
@@ -74,30 +78,36 @@ def examine(
     A single attack that fails is recorded and the others go on.
     """
     measured: list[Measured] = []
+    measures: dict[str, Measures] = {}
     entries: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
     seconds: dict[str, float] = {}
+    queries: dict[str, int] = {}
     n_members = int(scene.truth.sum())
+    levels = group_rows(groups)
     for item in planned:
         name = item.attack.name
         say(f"attack {name}")
         mark = time.perf_counter()
+        shown = narrowed(scene, item.needs)
         try:
-            evidence = item.attack.run(narrowed(scene, item.needs))
+            evidence = item.attack.run(shown)
             if isinstance(evidence, Ranking):
                 rotated = None
                 models = _rotatable(scene, item) if can_rotate else ()
                 if models:
                     fpr = stats.smallest_resolvable_fpr(units.n // 2)
                     rotated = rotate(item.attack, item.needs, scene, units, models=models, fpr=fpr)
-                measured.append(measure(name, evidence, units, groups, rotated, blind, priors))
+                measured.append(measure(name, evidence, units, levels, rotated, blind, priors))
             elif isinstance(evidence, Measures):
+                measures[name] = evidence
                 entries[name] = measures_entry(evidence, n_members, len(scene.truth) - n_members)
             else:
                 failures[name] = f"returned {type(evidence).__name__}, which is no evidence this version can measure"
         except ATTACK_ERRORS as error:
             failures[name] = f"{type(error).__name__}: {error}"
         seconds[name] = time.perf_counter() - mark
+        queries[name] = 0 if shown.oracle is None else shown.oracle.queries
     if measured:
         tests, group_intervals = bounds_of(
             measured, primary, blind, rotation=scene.shadows is not None and can_rotate, seed=scene.seed
@@ -114,7 +124,7 @@ def examine(
                 primary=name == primary,
                 priors=priors,
             )
-    return Examined(entries, tuple(measured), failures, seconds)
+    return Examined(entries, tuple(measured), failures, seconds, queries, measures)
 
 
 def blind_of(features: NDArray[np.float64], truth: NDArray[np.bool_], units: UnitIndex, seed: int) -> Blind:
@@ -139,8 +149,8 @@ def blind_of(features: NDArray[np.float64], truth: NDArray[np.bool_], units: Uni
 
 def _rotatable(scene: Scene, item: AttackPlan) -> tuple[int, ...]:
     """Return the shadow models that may take the target's place: enough must be left without them."""
-    if scene.shadows is None:
-        return ()
+    if scene.shadows is None or item.needs.oracle:
+        return ()  # shadow models are gone once they are read, and cannot be asked anything new
     count = len(scene.shadows.mask)
     if item.needs.shadows and count < LEAST_TO_ROTATE:
         return ()

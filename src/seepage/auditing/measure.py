@@ -14,7 +14,7 @@ from seepage.auditing.rotation import Rotated
 from seepage.auditing.units import UnitIndex, UnitScores
 from seepage.evidence import Ranking
 
-__all__ = ["CONTROL_MARGIN", "Blind", "GroupMeasured", "Measured", "core_metrics", "measure"]
+__all__ = ["CONTROL_MARGIN", "Blind", "GroupMeasured", "GroupRows", "Measured", "core_metrics", "group_rows", "measure"]
 
 FPRS = (0.1, 0.01, 0.001)
 CONTROL_MARGIN = 0.03
@@ -30,6 +30,25 @@ class Blind:
     psi: NDArray[np.float64]
     fpr: float | None
     tpr: stats.Interval
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """The rows of one group, by the column that makes it and its level; (n,) bool."""
+
+    column: str
+    level: str
+    rows: NDArray[np.bool_]
+
+
+def group_rows(groups: Mapping[str, NDArray[Any]]) -> tuple[GroupRows, ...]:
+    """Split every grouping column into its levels, once for all attacks; levels of too few rows are left out."""
+    out = []
+    for column, values in groups.items():
+        levels, code, size = np.unique(values.astype(str), return_inverse=True, return_counts=True)
+        at = code.reshape(-1)
+        out += [GroupRows(column, str(levels[i]), at == i) for i in np.flatnonzero(size >= 2 * SHOWN_GROUP)]
+    return tuple(out)
 
 
 @dataclass(frozen=True)
@@ -93,7 +112,7 @@ def measure(
     name: str,
     ranking: Ranking,
     units: UnitIndex,
-    groups: Mapping[str, NDArray[Any]],
+    groups: Sequence[GroupRows],
     rotated: Rotated | None,
     blind: Blind | None,
     priors: Sequence[float],
@@ -127,30 +146,29 @@ def measure(
 def _groups(
     ranking: Ranking,
     units: UnitIndex,
-    groups: Mapping[str, NDArray[Any]],
+    groups: Sequence[GroupRows],
     rotated: Rotated | None,
     blind: Blind | None,
 ) -> list[GroupMeasured]:
     out = []
-    for column, values in groups.items():
-        for level in np.unique(values.astype(str)):
-            rows = values.astype(str) == level
-            own = UnitScores.of(units, ranking.scores, ranking.truth, rows)
-            n1, n0 = len(own.members), len(own.nonmembers)
-            if n1 < SHOWN_GROUP or n0 < SHOWN_GROUP or len(own.scores) == units.n:
-                continue
-            value, up, down = stats.influence_auc(own.members, own.nonmembers)
-            psi = own.spread(up, down, units.n)
-            reference, reference_psi = _reference(own, rotated, blind, units.n)
-            fpr = stats.smallest_resolvable_fpr(n0)
-            tpr = (
-                stats.Interval.unsupported(f"{n0} nonmembers in this group", n=n0)
-                if fpr is None
-                else stats.tpr_of_samples(own.members, own.nonmembers, fpr)
-            )
-            excess = (psi - reference_psi)[own.index].astype(np.float32)
-            influence = psi[own.index].astype(np.float32)
-            out.append(GroupMeasured(column, str(level), n1, n0, value, reference, own.index, influence, excess, tpr))
+    for group in groups:
+        own = UnitScores.of(units, ranking.scores, ranking.truth, group.rows)
+        n1, n0 = len(own.members), len(own.nonmembers)
+        if n1 < SHOWN_GROUP or n0 < SHOWN_GROUP or len(own.scores) == units.n:
+            continue
+        value, up, down = stats.influence_auc(own.members, own.nonmembers)
+        psi = own.spread(up, down, units.n)
+        reference, reference_psi = _reference(own, rotated, blind, units.n)
+        fpr = stats.smallest_resolvable_fpr(n0)
+        tpr = (
+            stats.Interval.unsupported(f"{n0} nonmembers in this group", n=n0)
+            if fpr is None
+            else stats.tpr_of_samples(own.members, own.nonmembers, fpr)
+        )
+        excess = (psi - reference_psi)[own.index].astype(np.float32)
+        influence = psi[own.index].astype(np.float32)
+        found = GroupMeasured(group.column, group.level, n1, n0, value, reference, own.index, influence, excess, tpr)
+        out.append(found)
     return out
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from seepage import stats
 from seepage.auditing.case import Case, Resources
+from seepage.auditing.disjoint import attacker_rows
 from seepage.auditing.examine import ATTACK_ERRORS, LEAST_TO_ROTATE, Examined, blind_of, examine
 from seepage.auditing.fidelity import Fidelity, check_fidelity, utility, utility_name
 from seepage.auditing.measure import Blind
@@ -43,6 +44,7 @@ class Outcome:
     fidelity : shadow models held against the target, or None.
     columns : columns of `records.parquet`.
     models : shadow models trained or imported.
+    trainer : how the shadow models were made; None without any.
     shadow_rows : records that a shadow model is trained on, on average; None without shadow models.
     seconds : step → wall-clock seconds.
     queries : rows asked of the target.
@@ -55,6 +57,7 @@ class Outcome:
     fidelity: Fidelity | None
     columns: Mapping[str, Any]
     models: int
+    trainer: str | None
     shadow_rows: int | None
     seconds: Mapping[str, float]
     queries: int
@@ -102,6 +105,9 @@ def run_plan(case: Case, plan: Plan, resources: Resources, primary_order: Sequen
             can_rotate=table.shadows is not None and table.shadows.inclusion.design in _ROTATABLE,
             say=say,
         )
+    attackers, attacker_notes = _attackers(case, plan, resources, table, features, runnable, units, clock)
+    for name, row in attackers.items():
+        examined.entries[name]["disjoint"] = row
     columns = _columns(table, groups, examined)
     notes = _rotation_blocks(case, plan, resources, table, runnable, columns, clock)
     clock["total"] = time.perf_counter() - started
@@ -118,11 +124,33 @@ def run_plan(case: Case, plan: Plan, resources: Resources, primary_order: Sequen
         fidelity=_fidelity(case, table),
         columns=columns,
         models=0 if table.shadows is None else len(table.shadows.inclusion.mask),
+        trainer=None if table.shadows is None else table.shadows.trainer,
         shadow_rows=None if table.shadows is None else round(table.shadows.inclusion.included.sum(axis=1).mean()),
         seconds=clock,
-        queries=case.target.queries,
-        notes=(*plan.notes, *shadow_notes, *resources.store.notes, *notes),
+        queries=case.target.queries + sum(examined.queries.values()),
+        notes=(*plan.notes, *shadow_notes, *resources.store.notes, *notes, *attacker_notes),
     )
+
+
+def _attackers(
+    case: Case,
+    plan: Plan,
+    resources: Resources,
+    table: SignalTable,
+    features: NDArray[np.float64],
+    runnable: Sequence[AttackPlan],
+    units: UnitIndex,
+    clock: dict[str, float],
+) -> tuple[Mapping[str, dict[str, Any]], tuple[str, ...]]:
+    """Run the shadow attacks once more as an attacker can who holds other people's records only, if asked for."""
+    if not case.spec.with_disjoint_row or case.recipe is None or not plan.n_shadows:
+        return {}, ()
+    mark = time.perf_counter()
+    scene = scene_of(case, table, table.records.take(table.rows), features)
+    with one_thread():
+        found = attacker_rows(case, plan, resources, table, scene, runnable, units)
+    clock["shadow models on other people"] = time.perf_counter() - mark
+    return found
 
 
 def _status(item: AttackPlan, examined: Examined) -> dict[str, Any]:
@@ -135,7 +163,7 @@ def _status(item: AttackPlan, examined: Examined) -> dict[str, Any]:
 
 
 def _headed(item: AttackPlan, entry: dict[str, Any], examined: Examined, case: Case, plan: Plan) -> dict[str, Any]:
-    attack = item.attack
+    attack, own = item.attack, case.split.members.n + case.split.nonmembers.n
     names: list[str] = [field.name for field in fields(attack)] if is_dataclass(attack) else []
     parameters = {name: getattr(attack, name) for name in names}
     return {
@@ -148,8 +176,8 @@ def _headed(item: AttackPlan, entry: dict[str, Any], examined: Examined, case: C
         **entry,
         "cost": {
             "seconds": round(examined.seconds[attack.name], 3),
-            "queries": 0 if item.needs.auditor else case.split.members.n + case.split.nonmembers.n,
-            "models": plan.n_shadows if item.needs.shadows else 0,
+            "queries": examined.queries[attack.name] + (own if item.needs.readers else 0),
+            "models": plan.n_shadows if item.needs.shadows or item.needs.shadows_if_any else 0,
         },
         "parameters": parameters,
         "seed": case.spec.seed,
@@ -239,6 +267,21 @@ def _columns(table: SignalTable, groups: Mapping[str, NDArray[Any]], examined: E
             if scores is not None:
                 column[at] = scores
             columns[label] = column
+    return columns | _read_off(table, known, examined)
+
+
+def _read_off(table: SignalTable, known: NDArray[np.intp], examined: Examined) -> dict[str, Any]:
+    """Return one column for each value that a check read off single records, null where it looked at none."""
+    place = {str(name): row for row, name in enumerate(np.asarray(table.records.ids)[known])}
+    columns: dict[str, Any] = {}
+    for name, measures in examined.measures.items():
+        if measures.ids is None:
+            continue
+        at = np.array([place.get(str(own), -1) for own in measures.ids], dtype=np.intp)
+        for label, values in measures.per_record.items():
+            column = np.full(len(known), np.nan)
+            column[at[at >= 0]] = np.asarray(values, dtype=np.float64)[at >= 0]
+            columns[f"{name}:{label}"] = column
     return columns
 
 

@@ -15,8 +15,9 @@ from seepage.auditing.plan import Plan
 from seepage.records import Records, concat
 from seepage.signals import read_signals
 from seepage.spec import Needs
+from seepage.targets.oracle import oracle_of
 from seepage.targets.protocol import Target
-from seepage.training import draw_inclusion, run_shadows
+from seepage.training import Reference, draw_inclusion, run_shadows
 from seepage.training.table import OUT, Inclusion, Signals
 
 __all__ = ["SignalTable", "narrowed", "read_table", "rotation_table", "scene_of"]
@@ -67,7 +68,7 @@ def read_table(case: Case, plan: Plan, resources: Resources, clock: dict[str, fl
         shadows = case.imported.signals
         audited = known & np.pad(shadows.inclusion.audited, (0, records.n - own.n))
     elif plan.n_shadows:
-        shadows = _train(case, plan, resources, records, own, block=0)
+        shadows = _train(case, plan, resources, records, own, Reference(truth, target), block=0)
         audited = shadows.inclusion.audited
     clock["shadow models"] = time.perf_counter() - mark
     return SignalTable(records, truth, known, target, shadows, audited)
@@ -77,7 +78,7 @@ def rotation_table(case: Case, plan: Plan, resources: Resources, block: int, fir
     """Train a further block of shadow models that audits other members; the target is not asked again."""
     own = case.records
     target = {name: array[: own.n] for name, array in first.target.items()}
-    signals = _train(case, plan, resources, own, own, block=block)
+    signals = _train(case, plan, resources, own, own, Reference(case.truth, target), block=block)
     return SignalTable(own, case.truth, np.ones(own.n, dtype=bool), target, signals, signals.inclusion.audited)
 
 
@@ -87,7 +88,9 @@ def _bound(case: Case, records: Records) -> Target:
     return case.target if bind is None else bind(records)
 
 
-def _train(case: Case, plan: Plan, resources: Resources, records: Records, own: Records, *, block: int) -> Signals:
+def _train(
+    case: Case, plan: Plan, resources: Resources, records: Records, own: Records, reference: Reference, *, block: int
+) -> Signals:
     assert case.recipe is not None
     unit_ids = own.ids if own.persons is None else own.persons
     drawn = draw_inclusion(unit_ids, case.truth, plan.n_shadows, seed=case.spec.seed, block=block)
@@ -112,6 +115,7 @@ def _train(case: Case, plan: Plan, resources: Resources, records: Records, own: 
         jobs=resources.jobs,
         progress=resources.progress,
         seed=case.spec.seed + 7919 * block,
+        reference=reference,
     )
 
 
@@ -130,9 +134,11 @@ def scene_of(case: Case, table: SignalTable, records: Records, features: NDArray
         signals={name: array[rows] for name, array in table.target.items()},
         features=features,
         population={name: array[outside] for name, array in table.target.items()} if len(outside) else None,
-        auditor=None if case.auditor is None else AuditorView(case.auditor, case.split),
+        auditor=None if case.auditor is None else AuditorView(case.auditor, case.split, case.loss_trace),
         n_classes=0 if case.target.classes is None else len(case.target.classes),
         seed=case.spec.seed,
+        records=records,
+        oracle=oracle_of(case.target),
     )
     if table.shadows is None:
         return scene
@@ -154,13 +160,13 @@ def scene_of(case: Case, table: SignalTable, records: Records, features: NDArray
 
 
 def narrowed(scene: Scene, needs: Needs) -> Scene:
-    """Leave an attack exactly what it declared: readers, shadow models, features, the auditor's view."""
+    """Leave an attack exactly what it declared: readers, shadow models, features, records, oracle, auditor's view."""
 
     def only(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         return {name: array for name, array in arrays.items() if name in needs.readers}
 
     shadows = None
-    if needs.shadows and scene.shadows is not None:
+    if (needs.shadows or needs.shadows_if_any) and scene.shadows is not None:
         shadows = replace(scene.shadows, arrays=only(scene.shadows.arrays), population=only(scene.shadows.population))
     return replace(
         scene,
@@ -169,4 +175,6 @@ def narrowed(scene: Scene, needs: Needs) -> Scene:
         features=scene.features if needs.features else None,
         population=None if scene.population is None else only(scene.population),
         auditor=scene.auditor if needs.auditor else None,
+        records=scene.records if needs.records else None,
+        oracle=scene.allowed(needs),
     )

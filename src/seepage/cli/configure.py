@@ -11,7 +11,7 @@ from seepage.errors import InputError
 
 if TYPE_CHECKING:
     from seepage.api.options import Options
-    from seepage.spec.config import AuditConfig, RunOptions
+    from seepage.spec.config import AuditConfig, AuditTable, RunOptions
 
 __all__ = ["configure", "options_of", "run_options"]
 
@@ -64,7 +64,14 @@ def configure(
     return read_config(config).with_options(options, seed=seed, preset=preset, shadows=shadows, attacks=names)
 
 
-def options_of(settings: RunOptions, preset: str, *, rotations: int = 0, population: Any = None) -> Options:
+def options_of(
+    settings: RunOptions,
+    preset: str,
+    *,
+    audit: AuditTable | None = None,
+    population: Any = None,
+    loss_trace: Any = None,
+) -> Options:
     """Return run options as the Python door takes them, with progress on stderr."""
     from seepage.api.options import Options
     from seepage.work import RichProgress
@@ -76,6 +83,8 @@ def options_of(settings: RunOptions, preset: str, *, rotations: int = 0, populat
         budget=settings.budget,
         preset=preset,
         population=population,
-        rotations=rotations,
+        loss_trace=loss_trace,
+        rotations=0 if audit is None else audit.rotations,
+        disjoint_shadows=None if audit is None else audit.disjoint_shadows,
         progress=RichProgress(),
     )

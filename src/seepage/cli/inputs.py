@@ -56,7 +56,11 @@ def prepare_from(config: AuditConfig) -> Prepared:
         task=config.target.task,
         seed=config.audit.seed,
         options=options_of(
-            config.options, config.audit.preset, rotations=config.audit.rotations, population=population
+            config.options,
+            config.audit.preset,
+            audit=config.audit,
+            population=population,
+            loss_trace=_loss_trace(config),
         ),
     )
 
@@ -121,6 +125,18 @@ def _records(config: AuditConfig, name: str, native: Any) -> Records:
         if name in str(error):
             raise
         raise InputError(f"{name}: {error}") from None
+
+
+def _loss_trace(config: AuditConfig) -> Any:
+    if config.data.loss_trace is None:
+        return None
+    import numpy as np
+
+    place = config.resolve(config.data.loss_trace)
+    try:
+        return np.load(place, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"loss_trace {config.data.loss_trace!r} is no .npy file of numbers: {error}") from None
 
 
 def _recipe(config: AuditConfig) -> Any:

@@ -41,8 +41,8 @@ def plan(
 ) -> None:
     """Show the steps and what they cost.
 
-    Names each step with its estimated time and memory, what cannot run, why, and what would make it run. One model
-    is fitted to measure the time.
+    Names the time and memory of the whole audit and of each step, what cannot run, why, and what would make it run. A
+    few models are trained to find out; the audit that follows does not measure again.
     """
     settings = configure(
         config,
@@ -65,7 +65,7 @@ def plan(
 
 
 def describe_plan(document: Mapping[str, Any]) -> str:
-    """Return the plan as text: one line a step, then the total and the notes."""
+    """Return the plan as text: time and memory of it all, notes, then one line a step."""
     rows = [
         (
             step["step"],
@@ -76,11 +76,27 @@ def describe_plan(document: Mapping[str, Any]) -> str:
         )
         for step in document["steps"]
     ]
-    lines = [lay_out(rows, ("step", "status", "time", "memory", "why, and what would make it run"))]
+    table = lay_out(rows, ("step", "status", "time", "memory", "why, and what would make it run"))
+    return "\n".join([*_whole(document), table])
+
+
+def _whole(document: Mapping[str, Any]) -> list[str]:
+    """Say first what a tired reader wants to know."""
+    lines = []
     if document.get("seconds") is not None:
-        lines.append(f"\nAbout {_seconds(document['seconds'])} in all.")
+        total = f"About {_seconds(document['seconds'])}"
+        if document.get("memory_mb") is not None:
+            total += f" and {_memory(document['memory_mb'])} of memory"
+        jobs = document.get("jobs") or 1
+        lines.append(f"{total}, in {jobs} processes." if jobs > 1 else f"{total}.")
+    if document.get("shadows") and document.get("trainer"):
+        each = document.get("seconds_per_fit")
+        speed = "" if each is None else f", {_seconds(each)} each"
+        lines.append(f"{document['shadows']} shadow models{speed}: {document['trainer']}.")
     lines += [f"Note: {note}" for note in document.get("notes", ())]
-    return "\n".join(lines)
+    if document.get("seconds_measuring") is not None:
+        lines.append(f"Finding this out took {_seconds(document['seconds_measuring'])}.")
+    return [*lines, ""] if lines else []
 
 
 def _reason(step: Mapping[str, Any]) -> str:
@@ -93,6 +109,8 @@ def _reason(step: Mapping[str, Any]) -> str:
 def _seconds(value: float | None) -> str:
     if value is None:
         return "-"
+    if value < 0.095:
+        return f"{value:.2f} s" if value >= 0.005 else "0 s"
     if value < 60:
         return f"{value:.1f} s"
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"

@@ -61,6 +61,7 @@ class Flag:
     """One structural observation: what was looked at, what was seen, and whether it crosses the rule.
 
     `code` is a finding code (SEP…); `rule` is the rule in words with its threshold; `records` the affected ids.
+    `undecided` marks a flag that was not raised only because too little could be seen: it is no sign of absence.
     """
 
     code: str
@@ -70,17 +71,29 @@ class Flag:
     rule: str
     detail: str
     records: tuple[Any, ...] = ()
+    undecided: bool = False
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Per-record values and aggregates that are read off rather than won by an attack."""
+    """Per-record values and aggregates that are read off rather than won by an attack.
+
+    Parameters
+    ----------
+    aggregates : numbers about all records together, by name.
+    per_record : value by name, each in the order of `ids`; they become columns of `records.parquet`.
+    ids : record ids of `per_record`.
+    flags : observations held against a rule.
+    notes : warnings that the reader must see.
+    tables : small tables about groups of at least ten records, by name; the rows of one have the same keys.
+    """
 
     aggregates: Mapping[str, float | int | None]
     per_record: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     ids: NDArray[Any] | None = None
     flags: tuple[Flag, ...] = ()
     notes: tuple[str, ...] = ()
+    tables: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
     kind: Literal["measures"] = "measures"
 

@@ -68,7 +68,12 @@ def judge(entries: Sequence[Mapping[str, Any]], status: Mapping[str, Mapping[str
     decisions = {entry["attack"]: _decide(entry, context) for entry in rankings}
     findings = [_membership(entry, decisions[entry["attack"]], context, bounds) for entry in rankings]
     findings += [f for entry in rankings for f in _groups(entry, context)]
-    findings += [_flag(entry, flag, context) for entry in entries for flag in entry["flags"] if flag["raised"]]
+    findings += [
+        _flag(entry, flag, context)
+        for entry in entries
+        for flag in entry["flags"]
+        if flag["raised"] or flag.get("undecided")
+    ]
     findings += _unexecuted(status, context)
     findings += _about_the_audit(rankings, status, context, bounds)
     findings.sort(key=lambda f: (_RANK.index(f.severity), _place(f.verdict), f.code))
@@ -214,18 +219,20 @@ def _groups(entry: Mapping[str, Any], context: Context) -> list[Finding]:
 
 def _flag(entry: Mapping[str, Any], flag: Mapping[str, Any], context: Context) -> Finding:
     recovered = flag["code"] == "SEP501" and context.weights_granted
-    rated = severity(Verdict.FLAG, recovered=recovered, code=flag["code"])
+    verdict = Verdict.FLAG if flag["raised"] else Verdict.INCONCLUSIVE
+    rated = severity(verdict, recovered=recovered, code=flag["code"])
+    memorised = entry.get("question") == "memorisation"
     return _finding(
         flag["code"],
-        Verdict.FLAG,
+        verdict,
         rated,
         context,
         title=flag["title"],
         claim=wording.flag_claim(flag),
         who=f"{flag['n_records']:,} training records" if flag["n_records"] else "the whole training set",
         threat=wording.threat(entry, task=context.task),
-        rule=f"{_sentence(flag['rule'])} {severity_rule(Verdict.FLAG, recovered=recovered, code=flag['code'])}",
-        caveats=wording.caveats(["auditor"]),
+        rule=f"{_sentence(flag['rule'])} {severity_rule(verdict, recovered=recovered, code=flag['code'])}",
+        caveats=wording.caveats(["memorisation", "memorisation-others"] if memorised else ["auditor"]),
         evidence=entry["attack"],
     )
 

@@ -102,7 +102,8 @@ def _rate(
         return _Rated(Severity(data["recovered"]["severity"]), data["recovered"]["rule"])
     if verdict is Verdict.FLAG:
         level = data["flag"]["codes"].get(code, data["flag"]["default"])
-        return _Rated(Severity(level), data["flag"]["rule"].format(severity=level))
+        rule = data["flag"]["rules"].get(code, data["flag"]["rule"])
+        return _Rated(Severity(level), rule.format(severity=level))
     if verdict is Verdict.LEAKS:
         ratio, auc = data["membership"]["high_tpr_over_fpr"], data["membership"]["high_auc"]
         by_rate = tpr_low is not None and fpr_high is not None and tpr_low > ratio * fpr_high

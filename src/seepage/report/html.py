@@ -17,6 +17,7 @@ from seepage.report import cards, view, words
 from seepage.report.decision import decision_record
 from seepage.report.displays import GroupDisplay, RocDisplay, RotationDisplay
 from seepage.report.document import Document, form_of, printable
+from seepage.report.memorised import memorised_of
 from seepage.report.numbers import count, duration, metric_text, metric_title, percent, plain
 from seepage.report.people import people_of
 
@@ -33,6 +34,8 @@ SECTIONS = (
     ("tested", "How it was tested"),
     ("decision", "Decision record"),
 )
+_MEMORISATION = ("memorisation", "Memorisation")
+"""A section of audits that looked at memorisation, after the people."""
 
 
 def _prose(value: Any) -> Markup:
@@ -115,6 +118,7 @@ def html(document: Document, records: pl.DataFrame | None = None) -> str:
     primary = next((entry for entry in evidence if entry.get("primary")), None)
     first = primary or next((entry for entry in evidence if entry.get("kind") == "ranking"), None)
     people = people_of(document, None if form == "publishable" else records)
+    memorised = memorised_of(document, None if form == "publishable" else records)
     summary = document.get("summary") or {}
     top = words.headline(summary)
     script = _asset("page.js")
@@ -126,7 +130,7 @@ def html(document: Document, records: pl.DataFrame | None = None) -> str:
         "style": _asset("style.css"),
         "script": script,
         "script_hash": f"sha256-{digest}",
-        "sections": SECTIONS,
+        "sections": (*SECTIONS[:3], _MEMORISATION, *SECTIONS[3:]) if memorised else SECTIONS,
         "access": words.access_of(document),
         "created": _moment(document.get("created")),
         "verdict": words.verdict(summary.get("verdict")),
@@ -146,6 +150,7 @@ def html(document: Document, records: pl.DataFrame | None = None) -> str:
         "group_plot": _groups(first),
         "rotation_plot": _rotation(first),
         "people": people,
+        "memorised": memorised,
         "people_json": Markup(people.to_json()),
         "attacks": view.attacks_of(document),
         "record": decision_record(document),

@@ -140,6 +140,17 @@ def _coarse_edges(edges: list[float]) -> list[float]:
     return [round(edge, decimals) for edge in edges]
 
 
+def _few(row: Mapping[str, Any]) -> bool:
+    """Whether a row of a table is about a group of fewer than ten members or nonmembers."""
+    if "records" not in row or "members" not in row:
+        return False
+    return int(min(row["members"], row["records"] - row["members"])) < SMALLEST_CELL
+
+
+def _counted(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _rounded_count(value) if name in ("members", "records") else value for name, value in row.items()}
+
+
 def _redacted_entry(entry: dict[str, Any]) -> dict[str, Any]:
     """One evidence entry: small groups leave, the curve and the histogram become coarse."""
     n = int(entry.get("n_members") or 0)
@@ -147,6 +158,8 @@ def _redacted_entry(entry: dict[str, Any]) -> dict[str, Any]:
     entry["aggregates"] = {
         name: _small_withheld(value, n if name.startswith("share") else 0) for name, value in aggregates.items()
     }
+    tables = entry.get("tables") or {}
+    entry["tables"] = {name: [_counted(row) for row in rows if not _few(row)] for name, rows in tables.items()}
     for flag in entry.get("flags") or []:
         flag["value"] = _small_withheld(flag.get("value"))
     entry["groups"] = [group for group in entry.get("groups") or [] if not _is_small(group)]

@@ -250,11 +250,29 @@ def how_sure(entry: Document | None) -> list[str]:
         removed = twins.get("n_removed")
         removed_words = "the" if removed is None else f"{count(removed)}"
         lines.append(f"Without {removed_words} records whose values stand on both sides: AUC {auc}.")
+    lines += _attackers_strength(entry.get("disjoint"))
     power = entry.get("power")
     if power and power.get("smallest_tpr") is not None:
         seen = f"{percent(power['smallest_tpr'])} flagged at {percent(power['fpr'])} false alarms"
         lines.append(f"This sample shows {seen} with 80 % power; less would often go unseen.")
     return lines
+
+
+def _attackers_strength(disjoint: Document | None) -> list[str]:
+    if not disjoint:
+        return []
+    metrics = disjoint.get("metrics") or {}
+    models, size = count(disjoint.get("models")), count(disjoint.get("shadow_size"))
+    line = (
+        f"An attacker whose {models} shadow models hold {size} other people's records each, and nobody of the training "
+        f"set: AUC {metric_text(metrics.get('auc'), 'auc')}"
+    )
+    tprs = [(name, metrics.get(name) or {}) for name in ("tpr_at_fpr_0.001", "tpr_at_fpr_0.01", "tpr_at_fpr_0.1")]
+    seen = next(((name, tpr) for name, tpr in tprs if tpr.get("value") is not None), None)
+    if seen:
+        fpr = float(seen[0].removeprefix("tpr_at_fpr_"))
+        line += f", {metric_text(seen[1], 'tpr')} of members flagged at {percent(fpr)} false alarms"
+    return [line + "."]
 
 
 def control_words(control: Document) -> str:

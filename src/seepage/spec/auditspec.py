@@ -22,6 +22,12 @@ class Needs:
 
     `auditor` marks a check of what only the auditor holds (the fitted object and its training rows): it is
     not an attack by someone with the declared access, and its evidence is labelled so.
+
+    `oracle` asks for a target that answers rows of the attack's own making, under `access` alone; `queries` is then the
+    most rows asked for each audited record, and `records` hands over the audited records as the user gave them.
+    `numbers` says that these must have a column of numbers that vary. `trace` asks the auditor for each member's loss
+    after each epoch of training. `shadows_if_any` hands over the shadow models
+    where there are some, to an attack that also runs without.
     """
 
     access: Access
@@ -33,6 +39,11 @@ class Needs:
     tasks: tuple[Task, ...] = (Task.CLASSIFICATION, Task.REGRESSION)
     features: bool = False
     auditor: bool = False
+    oracle: bool = False
+    records: bool = False
+    numbers: bool = False
+    shadows_if_any: bool = False
+    trace: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,8 @@ class AuditSpec:
     """Everything that can be said about an audit before it runs; holds no data.
 
     `attacks` None means the preset's attacks. `shadows` None means the preset's number. `rotations` counts
-    further blocks of shadow models that give surplus members (80/20 splits) their own scores.
+    further blocks of shadow models that give surplus members (80/20 splits) their own scores. `disjoint_shadows`
+    adds the row of an attacker whose shadow models hold other people only; None leaves it to the preset.
     """
 
     access: tuple[Access, ...]
@@ -72,11 +84,17 @@ class AuditSpec:
     preset: str = "standard"
     shadows: int | None = None
     rotations: int = 0
+    disjoint_shadows: bool | None = None
     seed: int = 0
     release: Release = field(default_factory=Release)
     profile: str = "research"
     law: tuple[str, ...] = ("gdpr",)
     provenance: str | None = None
+
+    @property
+    def with_disjoint_row(self) -> bool:
+        """Whether shadow models on other people are trained too: as asked, else in the thorough preset."""
+        return self.preset == "thorough" if self.disjoint_shadows is None else self.disjoint_shadows
 
     @property
     def n_shadows(self) -> int:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from seepage.errors import InputError, did_you_mean
-from seepage.spec.access import Access, Task, parse_access
+from seepage.spec.access import Access, Task, closure, parse_access
 from seepage.spec.auditspec import BOUNDED_METRICS, DEFAULT_PRIORS, PRESET_SHADOWS, AttackSpec, AuditSpec, Release
 from seepage.spec.problems import describe
 
@@ -146,6 +146,7 @@ class DataTable(_Table):
     data: str | None = None
     holdout: Share | None = None
     population: str | None = None
+    loss_trace: str | None = None
     label: str | None = None
     id: str | None = None
     person: str | None = None
@@ -174,6 +175,7 @@ class AuditTable(_Table):
     attacks: Names | None = None
     shadows: Annotated[int, BeforeValidator(_shadow_count)] | None = None
     rotations: Annotated[int, Field(ge=0)] = 0
+    disjoint_shadows: bool | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -358,6 +360,7 @@ def to_spec(config: AuditConfig, *, task: Task | None = None) -> AuditSpec:
         preset=config.audit.preset,
         shadows=config.audit.shadows,
         rotations=config.audit.rotations,
+        disjoint_shadows=config.audit.disjoint_shadows,
         seed=config.audit.seed,
         release=to_release(config),
         profile=config.profile.name,
@@ -385,9 +388,10 @@ def to_attacks(config: AuditConfig) -> tuple[AttackSpec, ...] | None:
     if names is None and not parameters:
         return None
     if names is None:
-        from seepage._registry import PRESETS
+        from seepage._registry import preset_attacks
 
-        names = [*PRESETS[config.audit.preset], *parameters]
+        granted = [rung.value for rung in closure(config.target.access)]
+        names = [*preset_attacks(config.audit.preset, granted), *parameters]
     return tuple(AttackSpec(name, parameters.get(name, {})) for name in dict.fromkeys(names))
 
 

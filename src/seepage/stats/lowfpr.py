@@ -52,7 +52,7 @@ METHOD = "order statistics (threshold) and Jeffreys (members)"
 # Quantiles, in both directions, at which the position between two neighbouring nonmembers is evaluated.
 _GRID = (np.arange(5) + 0.5) / 5.0
 _BINS = 200
-_HALVINGS = 34
+_PRECISION = 1e-10
 
 
 @dataclass(frozen=True)
@@ -325,11 +325,14 @@ def _mixture_quantile(
     """Return the p quantile of a mixture of Beta(a, b)."""
     if a.size == 1:
         return beta_quantile(float(a[0]), float(b[0]), p)
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        if float(weights @ beta_cdf(a, b, middle)) < p:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2.0
+    from scipy.optimize import brentq
+
+    def gap(share: float) -> float:
+        return float(weights @ beta_cdf(a, b, share)) - p
+
+    # a component with a or b of zero sits at an end of the scale; the quantile may be that end
+    if not gap(_PRECISION) < 0.0:
+        return 0.0
+    if not gap(1.0 - _PRECISION) > 0.0:
+        return 1.0
+    return float(brentq(gap, _PRECISION, 1.0 - _PRECISION, xtol=_PRECISION))

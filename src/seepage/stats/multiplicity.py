@@ -93,8 +93,10 @@ def max_t_critical(psi_matrix: ArrayLike, *, level: float = 0.95, seed: int = 0,
     values, vectors = np.linalg.eigh(psi.T @ psi)
     kept = values > 1e-10 * values[-1]
     root = vectors[:, kept] * np.sqrt(values[kept])
-    draws = np.random.default_rng(seed).standard_normal((_DRAWS, int(kept.sum()))) @ root.T
-    extreme = (np.abs(draws) if two_sided else draws).max(axis=1)
+    # single precision is far finer than 20,000 draws, at half the time and memory
+    draws = np.random.default_rng(seed).standard_normal((_DRAWS, int(kept.sum())), dtype=np.float32)
+    draws = draws @ root.T.astype(np.float32)
+    extreme = (np.abs(draws, out=draws) if two_sided else draws).max(axis=1)
     drawn = float(np.quantile(extreme, level))
     return min(max(drawn, single), normal_quantile(1.0 - outside / m))
 
