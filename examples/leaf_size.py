@@ -36,10 +36,10 @@ def forest(words: list[str], smallest_leaf: int) -> Pipeline:
 
 
 def main(leaves: list[int]) -> None:
-    """Audit one forest for each smallest leaf and print what LiRA finds."""
+    """Audit one forest for each smallest leaf and print what BaVarIA finds."""
     records = census()
     words = [name for name, dtype in records.x.schema.items() if not dtype.is_numeric()]
-    print("smallest leaf   accuracy (others)   LiRA AUC               TPR at 0.1 % FPR         verdict")
+    print("smallest leaf   accuracy (others)   BaVarIA AUC            TPR at 0.1 % FPR         verdict")
     for leaf in leaves:
         audit = seepage.audit(
             forest(words, leaf),
@@ -48,9 +48,9 @@ def main(leaves: list[int]) -> None:
             access="scores",
             options=seepage.Options(engine="local"),
         )
-        document, metrics = audit.to_dict(), audit.evidence["membership/lira"].metrics
+        document, metrics = audit.to_dict(), audit.evidence["membership/bavaria"].metrics
         auc, tpr = metrics["auc"], metrics["tpr_at_fpr_0.001"]
-        finding = next(f for f in audit.findings if f.evidence == "membership/lira" and f.code == "SEP101")
+        finding = next(f for f in audit.findings if f.evidence == "membership/bavaria" and f.code == "SEP101")
         print(
             f"{leaf:13}   {document['utility']['nonmembers']:17.3f}   "
             f"{auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})    "

@@ -224,7 +224,7 @@ def test_the_plan_is_one_json_document_and_trains_nothing_to_keep(leaky):
     plan = json.loads(done.out)
     assert plan["seconds"] > 0
     assert plan["shadows"] == 4
-    assert {"step", "status", "seconds", "memory_mb", "reason", "remedy"} == set(plan["steps"][0])
+    assert {"step", "status", "seconds", "memory_mb", "queries", "reason", "remedy"} == set(plan["steps"][0])
     assert leaky.rows == before
 
 

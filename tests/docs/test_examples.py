@@ -79,6 +79,7 @@ WORLDS: dict[str, Callable[[], dict[str, Any]]] = {
     "docs/reference/python.md": a_model,
     "docs/data.md": a_table,
     "docs/targets.md": saved_scores,
+    "docs/how-to/audit-a-torch-model.md": dict,
     "docs/tutorials/quickstart.md": dict,
 }
 ELSEWHERE = {"docs/how-to/write-an-attack.md"}  # its own test below

@@ -76,9 +76,10 @@ def judge(entries: Sequence[Mapping[str, Any]], status: Mapping[str, Mapping[str
     ]
     findings += _unexecuted(status, context)
     findings += _about_the_audit(rankings, status, context, bounds)
-    findings.sort(key=lambda f: (_RANK.index(f.severity), _place(f.verdict), f.code))
-
     deciding = next((entry for entry in rankings if entry["primary"]), None)
+    declared = None if deciding is None else deciding["attack"]
+    findings.sort(key=lambda f: (_RANK.index(f.severity), _place(f.verdict), f.code, f.evidence != declared))
+
     leaking = [entry for entry in rankings if decisions[entry["attack"]].verdict is Verdict.LEAKS]
     if leaking and (deciding is None or decisions[deciding["attack"]].verdict is not Verdict.LEAKS):
         deciding = leaking[0]

@@ -158,8 +158,13 @@ class _Walk:
         for part in parts:
             self._add_all(["items", *part] if isinstance(part, Iterator) else [part])
 
-    def _add_module(self, name: str) -> bool:
-        """Return whether `name` belongs to an installed package or Python, whose version then stands for it."""
+    def _add_module(self, name: str | None) -> bool:
+        """Return whether `name` belongs to an installed package or Python, whose version then stands for it.
+
+        Code that was run from text belongs to no module; its own source or byte code stands for it.
+        """
+        if name is None:
+            return False
         top = name.split(".")[0]
         if top != "__main__" and top in sys.stdlib_module_names:
             self.write("module", name)

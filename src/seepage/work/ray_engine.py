@@ -55,7 +55,9 @@ def ray_cluster(address: str | None, *, timeout: float = 10.0) -> Iterator[RayCl
         try:
             with warnings.catch_warnings(), _terminations_kept():
                 warnings.simplefilter("ignore")
-                ray.init(address=address, logging_level=logging.CRITICAL, log_to_driver=False, include_dashboard=False)
+                # without an address Ray would join whatever cluster someone else has started on this machine
+                joined = address or os.environ.get("RAY_ADDRESS") or "local"
+                ray.init(address=joined, logging_level=logging.CRITICAL, log_to_driver=False, include_dashboard=False)
         except Exception as error:
             ray.shutdown()
             reason = (str(error).strip().splitlines() or [""])[0]
